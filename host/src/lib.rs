@@ -38,7 +38,7 @@ pub mod telemetry;
 pub use action::{Action, ActionError, Compiled, LoadOptions, Tenant};
 pub use activation::{
     ActivationRequest, Failure, GuestEnvironment, LogSink, Outcome, Receipt, ResultText, Sandbox,
-    Stream, Surroundings, TimeLimit, Timeline,
+    Stream, Surroundings, TenantShare, TimeLimit, Timeline,
 };
 pub use backends::Backends;
 pub use capabilities::Recording;

@@ -21,6 +21,7 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::get;
+use keynet_base::offload::LargeWork;
 use keynet_base::{AllowedHosts, Config};
 use keynet_host::Action;
 use keynet_host::ActivationRequest;
@@ -246,7 +247,7 @@ async fn activate(
 async fn read_parameters(body: Result<Bytes, BytesRejection>) -> Result<Parameters, Box<Response>> {
     let read = match body {
         Ok(body) if body.trim_ascii().is_empty() => Ok(Parameters::none()),
-        Ok(body) => Parameters::read(body, None).await,
+        Ok(body) => Parameters::read(body, &LargeWork::default(), None).await,
         Err(error) => return Err(Box::new(rejected(&error))),
     };
     read.map_err(|error| Box::new(answer::error(400, error.kind.as_str(), &error.message)))

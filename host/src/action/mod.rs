@@ -18,7 +18,7 @@ pub use imports::{ImportError, Imports};
 
 use crate::activation::{
     self, ActivationRequest, Failure, InstanceSource, LogSink, Means, Outcome, Sandbox, Slot,
-    Surroundings,
+    Surroundings, TenantShare,
 };
 use crate::backends::Backends;
 use crate::capabilities::bindings::ActionPre;
@@ -26,7 +26,6 @@ use crate::engine::{CodeOwner, LoadError};
 use crate::policy::{Grants, Limits, Policy};
 use keynet_artifact::{CapabilityRequest, CapabilityRequestError};
 use keynet_base::OpenFile;
-use keynet_base::budget::MemoryBudget;
 use keynet_base::digest::Digest;
 use keynet_base::quote::bounded;
 
@@ -76,8 +75,8 @@ pub struct Tenant {
     pub policy: Policy,
     /// Backends of the actions.
     pub backends: Arc<Backends>,
-    /// Memory of all its activations together; `None` for no limit but the sandbox's.
-    pub memory: Option<MemoryBudget>,
+    /// What its activations have together.
+    pub share: TenantShare,
     /// Owner of its components among the compilations, the compiled code and the spares of the
     /// sandbox; `None` if there is one tenant.
     pub owner: Option<Arc<CodeOwner>>,
@@ -236,7 +235,7 @@ impl Action {
             .map_err(|error| imports.mismatch(bounded(format_args!("{error:#}"), MAX_MISMATCH)))?;
         let request = request?;
         let grants = Arc::new(tenant.policy.grants(&request));
-        let means = means(grants, &tenant.backends, tenant.memory.clone(), &imports);
+        let means = means(grants, &tenant.backends, tenant.share.clone(), &imports);
         let described = describe::describe(&sandbox, &component, &means, size, logs)
             .await
             .map_err(ActionError::Describe)?;
@@ -252,7 +251,7 @@ impl Action {
     #[must_use]
     pub fn for_tenant(&self, tenant: &Tenant) -> Self {
         let grants = Arc::new(tenant.policy.grants(&self.request));
-        let means = means(grants, &tenant.backends, tenant.memory.clone(), &self.imports);
+        let means = means(grants, &tenant.backends, tenant.share.clone(), &self.imports);
         let component = self.source.component().clone();
         let source = Arc::new(InstanceSource::new(
             &self.sandbox,
@@ -322,8 +321,8 @@ impl Action {
 
     /// Returns its grants with other backends, such as a caller's own.
     pub(crate) fn means_with(&self, backends: &Backends) -> Means {
-        let (grants, memory) = (Arc::clone(&self.means.grants), self.means.memory.clone());
-        means(grants, backends, memory, &self.imports)
+        let (grants, share) = (Arc::clone(&self.means.grants), self.means.share.clone());
+        means(grants, backends, share, &self.imports)
     }
 
     /// Reports whether its capability request is the one inside its component.
@@ -364,12 +363,7 @@ impl Action {
     }
 }
 
-fn means(
-    grants: Arc<Grants>,
-    backends: &Backends,
-    memory: Option<MemoryBudget>,
-    imports: &Imports,
-) -> Means {
+fn means(grants: Arc<Grants>, backends: &Backends, share: TenantShare, imports: &Imports) -> Means {
     let storage = imports.has("storage").then(|| backends.storage());
-    Means::new(grants, backends.inference(), storage, backends.default_model(), memory)
+    Means::new(grants, backends.inference(), storage, backends.default_model(), share)
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use keynet_base::budget::MemoryBudget;
 use keynet_base::error::Error;
+use keynet_base::offload::LargeWork;
 use keynet_models::inference::InferenceBackend;
 use keynet_object_storage::{ObjectStorage, Objects, UrlRules};
 
@@ -19,8 +20,16 @@ pub(crate) struct Means {
     pub(super) default_model: Option<Arc<str>>,
     /// Clocks and random numbers; `None` for the machine's own.
     pub(super) machine: Option<Arc<dyn Machine>>,
-    /// Memory of all activations of the tenant; `None` for no limit but the sandbox's.
-    pub(crate) memory: Option<MemoryBudget>,
+    pub(crate) share: TenantShare,
+}
+
+/// What the activations of a tenant have together.
+#[derive(Debug, Clone, Default)]
+pub struct TenantShare {
+    /// Memory of all of them; `None` for no limit but the sandbox's.
+    pub memory: Option<MemoryBudget>,
+    /// Large results, which are checked in turns of the tenant if there are others.
+    pub large: LargeWork,
 }
 
 impl Means {
@@ -30,7 +39,7 @@ impl Means {
         inference: Backend<dyn InferenceBackend>,
         storage: Option<Backend<ObjectStorage>>,
         default_model: Option<Arc<str>>,
-        memory: Option<MemoryBudget>,
+        share: TenantShare,
     ) -> Self {
         let urls = UrlRules {
             hosts: Some(grants.hosts.clone()),
@@ -39,7 +48,7 @@ impl Means {
         let storage = storage
             .unwrap_or_else(|| Err(Error::internal("the action does not import storage")))
             .map(|storage| Arc::new(storage.with_url_rules(urls)) as Arc<dyn Objects>);
-        Self { grants, inference, storage, default_model, machine: None, memory }
+        Self { grants, inference, storage, default_model, machine: None, share }
     }
 
     /// Returns the means for one activation, with `surroundings` between it and them.
@@ -50,7 +59,7 @@ impl Means {
             storage: surroundings.objects(self.storage.clone()),
             default_model: surroundings.default_model(self.default_model.clone()),
             machine: Some(surroundings.machine()),
-            memory: self.memory.clone(),
+            share: self.share.clone(),
         }
     }
 }

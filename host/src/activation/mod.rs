@@ -36,6 +36,7 @@ pub use failure::{Failure, TimeLimit};
 pub(crate) use logs::disarm;
 pub use logs::{LogSink, SENTINEL, Stream};
 pub(crate) use means::Means;
+pub use means::TenantShare;
 pub use receipt::{PREFIX as RECEIPT_PREFIX, Receipt};
 pub use result::ResultText;
 pub use sandbox::{Sandbox, Slot};
@@ -52,6 +53,7 @@ use failure::{Scene, TimeIsUp};
 use function::Function;
 use keynet_base::call_observer;
 use keynet_base::error::Error;
+use keynet_base::offload::LargeWork;
 use keynet_object_storage::Location;
 use receipt::nanoseconds;
 use spares::Spare;
@@ -102,6 +104,7 @@ pub struct Outcome {
 /// The state of one activation: created, entered once, inspected, dropped.
 pub(crate) struct Run {
     fresh: Fresh,
+    large: LargeWork,
     /// Function of a spare, whose instance the store has already.
     function: Option<Function>,
     is_spare: bool,
@@ -160,9 +163,11 @@ impl Run {
             }
         };
         let (is_spare, limits) = (function.is_some(), limits.clone());
+        let large = means.share.large.clone();
         let computing = Duration::ZERO;
         Ok(Self {
             fresh,
+            large,
             function,
             is_spare,
             meter,
@@ -209,10 +214,10 @@ impl Run {
     /// Checks the guest's result, within half of the time that is reserved to report it.
     fn check(&self, text: String) -> impl Future<Output = Result<ResultText, Failure>> + use<> {
         let (budget, started, origin) = (self.fresh.budget.clone(), self.started, self.origin);
-        let (due, deadline) = (self.due, self.deadline);
+        let (due, deadline, large) = (self.due, self.deadline, self.large.clone());
         async move {
             let until = deadline + due.saturating_duration_since(deadline) / 2;
-            let checked = ResultText::check(text, &budget, until).await;
+            let checked = ResultText::check(text, &budget, &large, until).await;
             checked.unwrap_or_else(|| {
                 let waiting = Some(("the check of its result", deadline.elapsed()));
                 let limit = due.saturating_duration_since(started);

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::Failure;
 use keynet_base::budget::{MemoryBudget, Reservation};
-use keynet_base::offload;
+use keynet_base::offload::LargeWork;
 use keynet_base::quote::shown;
 
 /// JSON text of an action's result: an object or an array. It counts in the memory of its
@@ -20,11 +20,12 @@ pub struct ResultText {
 }
 
 impl ResultText {
-    /// Validates a guest's result. Long text is parsed on the blocking pool; `None` if `deadline`
-    /// passes first.
+    /// Validates a guest's result. Long text is parsed on the blocking pool, as a part of `large`;
+    /// `None` if `deadline` passes first.
     pub(super) async fn check(
         text: String,
         memory: &MemoryBudget,
+        large: &LargeWork,
         deadline: Instant,
     ) -> Option<Result<Self, Failure>> {
         let held = match memory.reserve(text.len() as u64, "the result") {
@@ -34,7 +35,7 @@ impl ResultText {
             }
         };
         let result = Self { text, held };
-        offload::run(result.len(), Some(deadline), move || result.checked()).await
+        large.run(result.len(), Some(deadline), move || result.checked()).await
     }
 
     fn checked(self) -> Result<Self, Failure> {
@@ -89,9 +90,14 @@ mod tests {
     use super::*;
 
     async fn check(text: &str, memory: &MemoryBudget) -> Result<ResultText, Failure> {
-        ResultText::check(text.to_owned(), memory, Instant::now() + Duration::from_secs(60))
-            .await
-            .unwrap()
+        ResultText::check(
+            text.to_owned(),
+            memory,
+            &LargeWork::default(),
+            Instant::now() + Duration::from_secs(60),
+        )
+        .await
+        .unwrap()
     }
 
     #[tokio::test]
@@ -128,6 +134,8 @@ mod tests {
     async fn a_result_that_is_not_checked_by_the_deadline_is_none() {
         let memory = MemoryBudget::process(u64::MAX);
         let text = format!("[{}1]", "1,".repeat(20 << 20));
-        assert!(ResultText::check(text, &memory, Instant::now()).await.is_none());
+        assert!(
+            ResultText::check(text, &memory, &LargeWork::default(), Instant::now()).await.is_none()
+        );
     }
 }

@@ -4,13 +4,12 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use keynet_base::budget::MemoryBudget;
 use keynet_base::error::Error;
 use wasmtime::component::ComponentExportIndex;
 
 use super::function::Function;
 use super::logs::{LogSink, Stream};
-use super::means::Means;
+use super::means::{Means, TenantShare};
 use super::pages::UsedPages;
 use super::sandbox::Sandbox;
 use super::spares::{Spare, Spares, Taken};
@@ -50,7 +49,7 @@ pub(crate) struct InstanceSource {
     limits: Limits,
     grants: Arc<Grants>,
     /// Memory of all activations of the tenant; `None` for no limit but the sandbox's.
-    memory: Option<MemoryBudget>,
+    share: TenantShare,
     spares: Arc<Spares>,
     /// Number of activations, up to [`RECENT`].
     used: AtomicU32,
@@ -86,7 +85,7 @@ impl InstanceSource {
             component,
             limits,
             grants: Arc::clone(&means.grants),
-            memory: means.memory.clone(),
+            share: means.share.clone(),
             spares: Arc::clone(sandbox.spares()),
             used: AtomicU32::new(0),
             ended: AtomicU32::new(0),
@@ -183,8 +182,8 @@ impl InstanceSource {
         let place = sandbox.try_place()?;
         let deadline = Instant::now() + MAKING;
         let none = Error::internal("a spare has no backends");
-        let (grants, memory) = (Arc::clone(&self.grants), self.memory.clone());
-        let means = Means::new(grants, Err(none.clone()), Some(Err(none)), None, memory);
+        let (grants, share) = (Arc::clone(&self.grants), self.share.clone());
+        let means = Means::new(grants, Err(none.clone()), Some(Err(none)), None, share);
         let purpose = Purpose {
             parameters: Parameters::none(),
             environment: GuestEnvironment::default(),

@@ -136,7 +136,7 @@ impl State {
         purpose: Purpose<'_>,
     ) -> Result<Fresh> {
         let limits = purpose.limits;
-        let memory = purpose.means.memory.as_ref().unwrap_or_else(|| sandbox.memory());
+        let memory = purpose.means.share.memory.as_ref().unwrap_or_else(|| sandbox.memory());
         let budget = memory.activation(limits.memory);
         let state = Self {
             memory: WasmMemory::new(&budget, sandbox.engine().linear_memory())?,

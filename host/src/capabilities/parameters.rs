@@ -11,7 +11,8 @@ use serde_json::value::RawValue;
 
 use keynet_base::config::is_reserved;
 use keynet_base::error::{Error, Result};
-use keynet_base::{limits, offload};
+use keynet_base::limits;
+use keynet_base::offload::LargeWork;
 
 /// The parameters of one activation: the text that `run` gets, and each parameter's own text, which
 /// is a part of it. Cheap to clone.
@@ -66,12 +67,13 @@ impl Parameters {
         }
     }
 
-    /// Parses as [`Self::parse`], for an async worker: long text is parsed on the blocking pool.
+    /// Parses as [`Self::parse`], for an async worker: long text is parsed on the blocking pool, as a
+    /// part of `large`.
     ///
     /// # Errors
     /// As [`Self::parse`], and `timeout` at `deadline`.
-    pub async fn read(json: Bytes, deadline: Option<Instant>) -> Result<Self> {
-        let read = offload::run(json.len(), deadline, move || match std::str::from_utf8(&json) {
+    pub async fn read(json: Bytes, large: &LargeWork, deadline: Option<Instant>) -> Result<Self> {
+        let read = large.run(json.len(), deadline, move || match std::str::from_utf8(&json) {
             Ok(text) => Self::parse(text),
             Err(error) => Err(Error::invalid(format!("the parameters are not JSON: {error}"))),
         });
@@ -225,14 +227,17 @@ mod tests {
 
     #[tokio::test]
     async fn sixty_mebibytes_of_parameters_are_not_waited_for_past_the_deadline() {
-        let json = format!("{{\"a\":[{}1]}}", "1,".repeat(30 << 20));
-        let late = Parameters::read(json.into(), Some(Instant::now())).await.unwrap_err();
+        let (json, large) =
+            (format!("{{\"a\":[{}1]}}", "1,".repeat(30 << 20)), LargeWork::default());
+        let late = Parameters::read(json.into(), &large, Some(Instant::now())).await.unwrap_err();
         assert_eq!(late.kind, ErrorKind::Timeout);
-        let short = Parameters::read(Bytes::from_static(b"{\"a\": 1}"), Some(Instant::now()))
-            .await
-            .unwrap();
+        let short =
+            Parameters::read(Bytes::from_static(b"{\"a\": 1}"), &large, Some(Instant::now()))
+                .await
+                .unwrap();
         assert_eq!(short.get("a"), Some("1"));
-        let error = Parameters::read(Bytes::from_static(b"{\"\xff\": 1}"), None).await.unwrap_err();
+        let error =
+            Parameters::read(Bytes::from_static(b"{\"\xff\": 1}"), &large, None).await.unwrap_err();
         assert!(error.kind == ErrorKind::Invalid && error.message.contains("not JSON"), "{error}");
     }
 }

@@ -8,7 +8,7 @@ use keynet_models::inference::embedded;
 use super::engine::{cache, configured_engine};
 use super::{Host, HostError};
 use crate::action::Tenant;
-use crate::activation::Sandbox;
+use crate::activation::{Sandbox, TenantShare};
 use crate::backends::Backends;
 use crate::engine::Engine;
 use crate::policy::Policy;
@@ -104,7 +104,12 @@ impl<'a> HostBuilder<'a> {
         let sandbox = Sandbox::new(engine, config.process_memory).map_err(HostError::Engine)?;
         Ok(Host {
             sandbox: Arc::new(sandbox),
-            tenant: Tenant { policy, backends: Arc::new(backends), memory: None, owner: None },
+            tenant: Tenant {
+                policy,
+                backends: Arc::new(backends),
+                share: TenantShare::default(),
+                owner: None,
+            },
         })
     }
 }

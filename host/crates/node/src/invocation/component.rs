@@ -190,7 +190,8 @@ impl Activation<'_> {
         let read = async {
             let text = merged.map_err(|error| keynet_base::Error::invalid(error.to_string()))?;
             let held = namespace.reserve(text.len(), "an activation's parameters")?;
-            let parameters = Parameters::read(Bytes::from(text), Some(deadline)).await?;
+            let large = namespace.settings().shared.large.clone();
+            let parameters = Parameters::read(Bytes::from(text), &large, Some(deadline)).await?;
             Ok::<_, keynet_base::Error>((parameters, held))
         };
         let (parameters, _held) = match read.await {

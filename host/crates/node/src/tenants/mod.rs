@@ -18,7 +18,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use keynet_base::budget::{MemoryBudget, Reservation};
 use keynet_base::error::Error;
-use keynet_base::offload;
+use keynet_base::offload::LargeWork;
 use keynet_host::Sandbox;
 use keynet_host::engine::CodeOwner;
 use keynet_host::http::IntakeShare;
@@ -45,9 +45,6 @@ pub struct Namespace {
     /// Activations per minute.
     pub rate: Rate,
     changing: Changing,
-    /// Lock of one large response or body at a time that is written or parsed: that takes one of the
-    /// few places that all namespaces share.
-    large: tokio::sync::Mutex<()>,
     /// Places of its requests that read a database, of whose readers there are few.
     pub reading: Semaphore,
     /// Lock of one load of a component at a time: compiling takes one of the few places that all
@@ -93,15 +90,13 @@ impl Namespace {
         Some(Change { _place: place, _turn: self.changing.one.lock().await })
     }
 
-    /// Runs `work` as [`offload::run`] does, one of the namespace at a time if it is large; `None` if
-    /// the runtime is being shut down.
+    /// Runs `work` as large work of the namespace; `None` if the runtime is being shut down.
     pub async fn offload<T: Send + 'static>(
         &self,
         bytes: usize,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
-        let _turn = if bytes > offload::INLINE { Some(self.large.lock().await) } else { None };
-        offload::run(bytes, None, work).await
+        self.settings().shared.large.run(bytes, None, work).await
     }
 
     /// Returns the current settings.
@@ -192,6 +187,9 @@ impl Tenants {
                     || Arc::new(CodeOwner::new(name, config.weight)),
                     |namespace| Arc::clone(&namespace.settings().shared.owner),
                 ),
+                large: kept.map_or_else(LargeWork::of_one_owner, |namespace| {
+                    namespace.settings().shared.large.clone()
+                }),
             };
             shared.owner.set_weight(config.weight);
             let settings = NamespaceSettings::read(name, config, &folder, shared, generation)?;
@@ -221,7 +219,6 @@ impl Tenants {
                         places: Semaphore::new(Namespace::CHANGES),
                         one: tokio::sync::Mutex::default(),
                     },
-                    large: tokio::sync::Mutex::default(),
                     reading: Semaphore::new(Namespace::READING),
                     requests: AtomicUsize::new(0),
                     loading: tokio::sync::Mutex::default(),

@@ -7,9 +7,10 @@ use keynet_artifact::{CapabilityRequest, PublicKey};
 use keynet_base::budget::MemoryBudget;
 use keynet_base::config::{RegistryConfig, Secret};
 use keynet_base::error::Error;
+use keynet_base::offload::LargeWork;
 use keynet_host::engine::CodeOwner;
 use keynet_host::policy::{Grants, Policy};
-use keynet_host::{Backends, Tenant};
+use keynet_host::{Backends, Tenant, TenantShare};
 use keynet_object_storage::ObjectStorage;
 
 use crate::config::{NamespaceConfig, Quotas};
@@ -37,6 +38,9 @@ pub struct Shared {
     pub memory: MemoryBudget,
     /// Owner of its components: of their compilations and of their compiled code.
     pub owner: Arc<CodeOwner>,
+    /// Large bodies, parameters, results and responses, which take one of the few places that all
+    /// namespaces share.
+    pub large: LargeWork,
 }
 
 /// Settings of a namespace.
@@ -133,7 +137,10 @@ impl NamespaceSettings {
         Tenant {
             policy,
             backends: Arc::clone(&self.backends),
-            memory: Some(self.shared.memory.clone()),
+            share: TenantShare {
+                memory: Some(self.shared.memory.clone()),
+                large: self.shared.large.clone(),
+            },
             owner: Some(Arc::clone(&self.shared.owner)),
         }
     }
