@@ -8,6 +8,7 @@ use std::thread::Builder;
 use tokio::sync::oneshot;
 
 use keynet_base::error::{Error, Result};
+use keynet_base::scheduling;
 
 /// Does `work`. It goes on when nobody waits for it any more.
 pub(super) async fn on_own_thread<T: Send + 'static>(
@@ -24,6 +25,8 @@ pub(super) fn start_on_own_thread<T: Send + 'static>(
 ) -> Result<impl Future<Output = Result<T>> + Send> {
     let (answer, answered) = oneshot::channel();
     let thread = Builder::new().name("embedded-model".to_owned()).spawn(move || {
+        // So do the threads of an engine that begins here.
+        scheduling::lengthen_slices();
         let _nobody_waits = answer.send(work());
         drop(kept);
     });
