@@ -19,8 +19,10 @@ use super::{Accepted, Record};
 const LONG: u64 = 1 << 20;
 
 /// Bytes of the journal from which the caller of a large change brings them into the database itself,
-/// and from which it waits if another one does: those of small changes need not wait.
+/// so that those of small changes need not wait.
 const BEHIND: u64 = 4 << 20;
+
+/// Bytes of the journal from which it also waits while another one does.
 const FAR_BEHIND: u64 = 8 << 20;
 
 /// Bytes of the journal from which a caller waits until they are in the database: it must not grow

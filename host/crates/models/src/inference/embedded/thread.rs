@@ -25,7 +25,7 @@ pub(super) fn start_on_own_thread<T: Send + 'static>(
 ) -> Result<impl Future<Output = Result<T>> + Send> {
     let (answer, answered) = oneshot::channel();
     let thread = Builder::new().name("embedded-model".to_owned()).spawn(move || {
-        // So do the threads of an engine that begins here.
+        // Others who are woken run first: this thread computes, as do those that an engine starts here.
         scheduling::lengthen_slices();
         let _nobody_waits = answer.send(work());
         drop(kept);
