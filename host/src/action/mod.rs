@@ -123,26 +123,11 @@ pub struct Compiled {
 }
 
 impl Compiled {
-    /// Takes the code of the component, whose digest is `digest`, from the image or the cache, or
-    /// compiles it. `owner` as in [`Tenant`]; `request` as in [`LoadOptions`].
+    /// Compiles a component, whose digest is `digest`, that was not [found](Self::find). `owner` as in
+    /// [`Tenant`]; `request` as in [`LoadOptions`].
     ///
     /// # Errors
     /// The component cannot be compiled.
-    pub async fn load(
-        sandbox: &Sandbox,
-        component: &[u8],
-        digest: Digest,
-        request: Option<CapabilityRequest>,
-        owner: Option<&Arc<CodeOwner>>,
-    ) -> Result<Self, ActionError> {
-        let code = sandbox.engine().load(component, &digest, owner).await?;
-        Ok(Self { code, read: Read::component(component, digest, request) })
-    }
-
-    /// The same for a component that was not found.
-    ///
-    /// # Errors
-    /// As [`Compiled::load`].
     pub async fn compile(
         sandbox: &Sandbox,
         component: &[u8],
@@ -154,7 +139,7 @@ impl Compiled {
         Ok(Self { code, read: Read::component(component, digest, request) })
     }
 
-    /// The same, but returns `None` if it would have to be compiled.
+    /// Takes the code from the image or the cache; `None` if it would have to be compiled.
     pub fn find(
         sandbox: &Sandbox,
         component: &[u8],
@@ -193,7 +178,8 @@ impl Action {
         options: LoadOptions,
     ) -> Result<Self, ActionError> {
         let (digest, owner) = (Digest::of(component), tenant.owner.as_ref());
-        let compiled = Compiled::load(&sandbox, component, digest, options.request, owner).await?;
+        let code = sandbox.engine().load(component, &digest, owner).await?;
+        let compiled = Compiled { code, read: Read::component(component, digest, options.request) };
         Self::describe(sandbox, tenant, compiled, options.logs).await
     }
 
