@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use crate::scheduling::{self, Usual};
+use crate::scheduling::Background;
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -171,21 +171,16 @@ impl BlockingQueue {
     /// Does what waits, until nothing does; makes way for others if that is much.
     fn work(&self) {
         let begun = Instant::now();
-        let mut usual = None::<Usual>;
+        let mut background = None;
         loop {
             let mut state = self.state();
             let Some(job) = state.waiting.pop_front() else {
                 state.threads -= 1;
-                drop(state);
-                if let Some(usual) = usual {
-                    usual.restore(); // the pool's thread may do anything next
-                }
                 return;
             };
             drop(state);
-            if usual.is_none() && begun.elapsed() >= MUCH {
-                usual = Some(Usual::of_this_thread());
-                scheduling::to_background();
+            if background.is_none() && begun.elapsed() >= MUCH {
+                background = Some(Background::begin()); // until it returns to the pool
             }
             job();
         }

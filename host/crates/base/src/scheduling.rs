@@ -16,15 +16,28 @@ pub fn to_background() {
 /// Does `work` in the background on this thread, which has all processors and the usual time slices
 /// before and afterwards. Processes that `work` starts stay in the background.
 pub fn in_background<T>(work: impl FnOnce() -> T) -> T {
-    struct Restored(Usual);
-    impl Drop for Restored {
-        fn drop(&mut self) {
-            self.0.restore();
-        }
-    }
-    let _restored = Restored(Usual::of_this_thread());
-    to_background();
+    let _background = Background::begin();
     work()
+}
+
+/// Background work of a thread that has all processors and the usual time slices before, and when this
+/// is dropped.
+#[derive(Debug)]
+pub struct Background(Usual);
+
+impl Background {
+    /// Begins background work on this thread.
+    pub fn begin() -> Self {
+        let usual = Usual::of_this_thread();
+        to_background();
+        Self(usual)
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        self.0.restore();
+    }
 }
 
 /// Asks the kernel for the longest time slices for this thread and those that it starts, at the same

@@ -59,14 +59,11 @@ fn read(now: Instant) -> Option<(Instant, Duration)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::compute;
     use super::*;
 
     #[test]
     fn a_poll_that_is_interrupted_spends_what_it_computes() {
-        let compute = |time: Duration| {
-            let start = processor_time().unwrap();
-            while processor_time().unwrap() - start < time {}
-        };
         for computed in [Duration::ZERO, Duration::from_millis(5)] {
             compute(Duration::from_micros(300)); // of a poll before
             let began = Began::now();

@@ -74,7 +74,7 @@ fn compute_for_long() {
     compute(Duration::from_millis(4));
 }
 
-fn compute(time: Duration) {
+pub(super) fn compute(time: Duration) {
     let begun = processor_time().unwrap();
     while processor_time().unwrap() - begun < time {}
 }
